@@ -245,6 +245,7 @@ class Run(Value):
     status: Status
     exit_code: int
     reason: str
+    hint: str = ""
     model: str
     task: Task
     repository: str
@@ -260,3 +261,8 @@ class Run(Value):
     applied: bool = False
     commit: str | None = None
     journal: str = ""
+
+    @property
+    def error_shown(self) -> bool:
+        """True when the run ended by an error rather than by a verdict."""
+        return self.status in ("error", "limit", "interrupted")
