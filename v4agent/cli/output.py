@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -24,12 +25,42 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 
+RECORDED_WIDTH = 110
+
+
 @cache
 def console(stderr: bool = True) -> Console:
     """The rich console of a stream; honours NO_COLOR, FORCE_COLOR and TERM."""
     from rich.console import Console
 
+    if _recorder:
+        return _recorder[0]
     return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+_recorder: list[Console] = []
+
+
+def start_recording() -> None:
+    """Send both streams to one recording console of a fixed width, on stderr."""
+    from rich.console import Console
+
+    _recorder.append(
+        Console(
+            stderr=True,
+            record=True,
+            width=RECORDED_WIDTH,
+            force_terminal=True,
+            highlight=False,
+            color_system="truecolor",
+        )
+    )
+    console.cache_clear()
+
+
+def save_recording(path: Path, title: str) -> None:
+    """Write what was shown since `start_recording` as an SVG."""
+    _recorder[0].save_svg(str(path), title=title)
 
 
 def data(text: str) -> None:
