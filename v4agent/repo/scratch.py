@@ -50,6 +50,10 @@ class Scratch:
         """Content of a file before any change; None where there is none."""
         return read_or_none(self._base, path)
 
+    def clone(self, target: Path) -> None:
+        """Copy the tree as it was before any change to another folder."""
+        shutil.copytree(self._base, target, symlinks=True)
+
     def reset(self) -> None:
         """Make the copy anew from its twin: whatever tests wrote is gone."""
         if self.root.exists():

@@ -1,0 +1,413 @@
+"""Runs INSIDE the sandbox, with the Python (>= 3.8) and pytest (>= 6) of the repository.
+
+It collects the tests once. Then, in forked children of that session: each test under a line
+tracer (localisation), and each candidate change on the failing tests (search). A candidate is put
+in place by swapping the code objects of live functions, or, where it changes module-level code,
+by running the module's new code; nothing is written to the tree. Standard library only.
+
+It talks to the host over the standard output that it was started with: lines that begin with the
+token of the configuration. Large things go through files of the report folder.
+"""
+
+import gc
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+import types
+
+CONTINUE_POLL = 0.02
+GRACE = 1.0
+"""Seconds between the alarm in a child and its death."""
+
+
+def main(config_path):
+    """Run pytest with our loop in place of its own."""
+    with open(config_path, encoding="utf-8") as handle:
+        config = json.load(handle)
+    sys.path.insert(0, os.getcwd())  # as `python -m pytest` does
+    sys.dont_write_bytecode = True
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    import pytest
+
+    plugin = Loop(config, channel)
+    code = pytest.main([*config["arguments"], "-p", "no:cacheprovider"], plugins=[plugin])
+    if not plugin.ran:
+        plugin.say("failed", "pytest ended with %s before the tests ran" % int(code))
+
+
+class Loop:
+    """The pytest plugin: replaces the test loop by localisation and search."""
+
+    def __init__(self, config, channel):
+        self.config = config
+        self.channel = channel
+        self.ran = False
+
+    def say(self, kind, text=""):
+        self.channel.write("%s %s %s\n" % (self.config["token"], kind, text))
+        self.channel.flush()
+
+    def pytest_runtestloop(self, session):
+        self.ran = True
+        items = {item.nodeid: item for item in session.items}
+        failing = [items[i] for i in self.config["failing"] if i in items]
+        passing = [items[i] for i in self.config["passing"] if i in items]
+        if not failing:
+            self.say("failed", "no failing test was collected")
+            return True
+        times = self._localize(failing, passing)
+        self.say("localized")
+        sent = self._await_candidates()
+        if sent["candidates"]:
+            gc.collect()
+            Search(self, items, times, sent).run()
+        self.say("ended")
+        return True
+
+    def _localize(self, failing, passing):
+        """Trace tests until the time share is used up; failing ones first."""
+        deadline = time.monotonic() + self.config["localize_seconds"]
+        path = os.path.join(self.config["reports"], "coverage.jsonl")
+        times = {}
+        queue = failing + passing
+        while queue and time.monotonic() < deadline:
+            done = self._traced(queue, path, deadline)
+            finished = len(done)
+            times.update(done)
+            # the test after the last finished one killed its child: leave it out
+            queue = queue[finished + 1 :] if finished < len(queue) else []
+        return times
+
+    def _traced(self, queue, path, deadline):
+        start = os.path.getsize(path) if os.path.exists(path) else 0
+        pid = os.fork()
+        if pid == 0:
+            _become_child(self.config)
+            with open(path, "a", encoding="utf-8") as out:
+                for number, item in enumerate(queue):
+                    if number and time.monotonic() > deadline:
+                        break
+                    limit = self.config["test_seconds"] * 4
+                    record = _trace_one(item, self.config["root"], limit)
+                    out.write(json.dumps(record) + "\n")
+                    out.flush()
+            os._exit(0)
+        _wait(pid, max(deadline - time.monotonic(), 0) + self.config["test_seconds"] * 6)
+        done = {}
+        with open(path, encoding="utf-8") if os.path.exists(path) else open(os.devnull) as lines:
+            lines.seek(start)
+            for line in lines:
+                try:
+                    record = json.loads(line)
+                except ValueError:
+                    continue
+                done[record["id"]] = record["seconds"]
+        return done
+
+    def _await_candidates(self):
+        """The host answers `localized` with a file of candidates, or with an empty one."""
+        path = os.path.join(self.config["reports"], "candidates.json")
+        while not os.path.exists(path):
+            time.sleep(CONTINUE_POLL)
+        with open(path, encoding="utf-8") as handle:
+            return json.load(handle)
+
+
+class Search:
+    """Tries candidates in forked children, several at a time, in the order in which they come."""
+
+    def __init__(self, loop, items, times, sent):
+        self.loop = loop
+        self.config = loop.config
+        self.items = items
+        self.times = times
+        self.failing = sorted(sent["failing"], key=lambda i: times.get(i, 0.0))
+        self.groups = sent["groups"]
+        self.candidates = sent["candidates"]
+        self.functions = _live_functions(self.config["root"])
+        self.limit = self._test_limit()
+        self.running = {}
+
+    def _test_limit(self):
+        passing = [self.times[i] for i in self.config["passing"] if i in self.times]
+        slowest = max(passing) if passing else 0.0
+        return min(max(self.config["test_seconds"], slowest * 3), 20.0)
+
+    def run(self):
+        deadline = time.monotonic() + self.config["search_seconds"]
+        jobs = max(1, min(os.cpu_count() or 1, 8))
+        todo = iter(self.candidates)
+        tried = 0
+        while True:
+            while len(self.running) < jobs and time.monotonic() < deadline:
+                candidate = next(todo, None)
+                if candidate is None:
+                    break
+                tried += 1
+                self._start(candidate)
+            if not self.running:
+                break
+            self._reap()
+            if tried % 50 == 0:
+                self.loop.say("tried", str(tried))
+        self.loop.say("tried", str(tried))
+
+    def _start(self, candidate):
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                _become_child(self.config)
+                code = 0 if self._holds(candidate) else 1
+            except BaseException:
+                code = 2
+            finally:
+                os._exit(code)
+        tests = len(self.failing) + len(self.groups[candidate[5]])
+        budget = self.limit * min(tests, 3) + 10.0
+        self.running[pid] = (candidate, time.monotonic() + budget)
+
+    def _reap(self):
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid in self.running:
+            candidate, _ = self.running.pop(pid)
+            if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
+                self.loop.say("plausible", str(candidate[0]))
+            return
+        now = time.monotonic()
+        for pid, (_, end) in list(self.running.items()):
+            if now > end:
+                _kill_group(pid)
+        time.sleep(0.001)
+
+    def _holds(self, candidate):
+        """Put the candidate in place; all its tests must pass, the quick failing ones first."""
+        _put_in_place(candidate, self.config["root"], self.functions)
+        tests = self.failing + self.groups[candidate[5]]
+        return all(_passes(self.items[i], self.limit) for i in tests)
+
+
+def _become_child(config):
+    """A process group of its own, silent, with limits, that nothing survives."""
+    os.setpgid(0, 0)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    limit = config["memory_bytes"]
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.setrecursionlimit(min(sys.getrecursionlimit(), 1000))
+
+
+class TimeUp(BaseException):
+    """Raised by the alarm; no `except Exception` of the code under test stops it."""
+
+
+def _alarm(number, frame):
+    raise TimeUp("the test took too long")
+
+
+def _reports(item, limit):
+    """Run one test with all its fixtures; its reports, or None when the time was up."""
+    from _pytest.runner import runtestprotocol
+
+    signal.signal(signal.SIGALRM, _alarm)
+    # a second shot: the first may hit a handler that swallows everything
+    signal.setitimer(signal.ITIMER_REAL, limit, GRACE)
+    try:
+        return runtestprotocol(item, nextitem=None, log=False)
+    except TimeUp:
+        return None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _passes(item, limit):
+    reports = _reports(item, limit)
+    return reports is not None and all(
+        not r.failed and (r.when != "call" or r.passed or r.skipped) for r in reports
+    )
+
+
+def _trace_one(item, root, limit):
+    lines = {}
+    started = time.monotonic()
+    with_trace = _monitoring if hasattr(sys, "monitoring") else _settrace
+    stop = with_trace(root, lines)
+    try:
+        reports = _reports(item, limit)
+    finally:
+        stop()
+    passed = reports is not None and not any(r.failed for r in reports)
+    return {
+        "id": item.nodeid,
+        "passed": passed,
+        "seconds": time.monotonic() - started,
+        "lines": {name: sorted(found) for name, found in lines.items()},
+    }
+
+
+def _settrace(root, lines):
+    prefix = root + os.sep
+
+    def begin(frame, event, argument):
+        name = frame.f_code.co_filename
+        if not name.startswith(prefix):
+            return None
+        seen = lines.setdefault(name, set())
+        seen.add(frame.f_lineno)
+
+        def step(frame, event, argument):
+            if event == "line":
+                seen.add(frame.f_lineno)
+            return step
+
+        return step
+
+    sys.settrace(begin)
+    threading.settrace(begin)
+
+    def stop():
+        sys.settrace(None)
+        threading.settrace(None)
+
+    return stop
+
+
+def _monitoring(root, lines):
+    prefix = root + os.sep
+    tool, events = sys.monitoring.COVERAGE_ID, sys.monitoring.events
+    try:
+        sys.monitoring.use_tool_id(tool, "v4agent")
+    except ValueError:
+        return _settrace(root, lines)  # somebody's coverage holds it
+
+    def hit(code, number):
+        if code.co_filename.startswith(prefix):
+            lines.setdefault(code.co_filename, set()).add(number)
+        return sys.monitoring.DISABLE
+
+    sys.monitoring.register_callback(tool, events.LINE, hit)
+    sys.monitoring.restart_events()
+    sys.monitoring.set_events(tool, events.LINE)
+
+    def stop():
+        sys.monitoring.set_events(tool, 0)
+        sys.monitoring.register_callback(tool, events.LINE, None)
+        sys.monitoring.free_tool_id(tool)
+
+    return stop
+
+
+def _live_functions(root):
+    """(file, name, first line) -> live functions with that code."""
+    prefix = root + os.sep
+    found = {}
+    for value in gc.get_objects():
+        if isinstance(value, types.FunctionType):
+            code = value.__code__
+            if code.co_filename.startswith(prefix):
+                key = (code.co_filename, code.co_name, code.co_firstlineno)
+                found.setdefault(key, []).append(value)
+    return found
+
+
+def _put_in_place(candidate, root, functions):
+    _, name, start, end, text, _ = candidate
+    path = os.path.join(root, name)
+    with open(path, "rb") as handle:
+        old = handle.read()
+    new = old[:start] + text.encode() + old[end:]
+    before = compile(old, path, "exec", dont_inherit=True)
+    after = compile(new, path, "exec", dont_inherit=True)
+    swaps = []
+    if _shape(before, 0) != _shape(after, 0) or not _pair(before, after, swaps):
+        _rerun_module(path, after, root)
+        return
+    for one, other in swaps:
+        key = (path, one.co_name, one.co_firstlineno)
+        for function in functions.get(key, ()):
+            function.__code__ = other
+
+
+def _shape(code, depth):
+    """What of a code object makes a difference, line numbers left out; nested code by name."""
+    constants = tuple(
+        c.co_name if isinstance(c, types.CodeType) else (type(c).__name__, repr(c))
+        for c in code.co_consts
+    )
+    return (code.co_code, constants, code.co_names, code.co_varnames, code.co_freevars,
+            code.co_cellvars, code.co_flags)
+
+
+def _nested(code):
+    return [c for c in code.co_consts if isinstance(c, types.CodeType)]
+
+
+def _pair(before, after, swaps):
+    """Collect changed functions; False when class bodies changed or functions do not pair up."""
+    ones, others = _nested(before), _nested(after)
+    if len(ones) != len(others):
+        return False
+    for one, other in zip(ones, others):
+        if one.co_name != other.co_name:
+            return False
+        is_function = one.co_flags & 0x2  # CO_NEWLOCALS: class bodies have it not
+        inner = []
+        paired = _pair(one, other, inner)
+        same = _shape(one, 0) == _shape(other, 0)
+        if is_function:
+            if not same or not paired or inner:
+                if one.co_freevars != other.co_freevars:
+                    return False
+                swaps.append((one, other))
+            swaps.extend(inner if paired else [])
+        else:
+            if not same or not paired:
+                return False
+            swaps.extend(inner)
+    return True
+
+
+def _rerun_module(path, code, root):
+    """Run a module's new code in its namespace, and give its new objects to those who hold old ones."""
+    prefix = root + os.sep
+    modules = [m for m in list(sys.modules.values()) if isinstance(m, types.ModuleType)]
+    ours = [m for m in modules if (getattr(m, "__file__", None) or "").startswith(prefix)]
+    for module in ours:
+        if os.path.abspath(module.__file__) != path:
+            continue
+        old = dict(vars(module))
+        exec(code, vars(module))  # noqa: S102
+        new = {id(v): vars(module)[k] for k, v in old.items() if vars(module).get(k) is not v
+               and not k.startswith("__")}
+        for other in ours:
+            space = vars(other)
+            for name, value in list(space.items()):
+                if id(value) in new and other is not module:
+                    space[name] = new[id(value)]
+
+
+def _wait(pid, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            return
+        time.sleep(0.005)
+    _kill_group(pid)
+    os.waitpid(pid, 0)
+
+
+def _kill_group(pid):
+    for kill in (os.killpg, os.kill):
+        try:
+            kill(pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            continue
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
