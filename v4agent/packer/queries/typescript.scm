@@ -1,0 +1,9 @@
+(function_declaration name: (identifier) @name) @function
+(generator_function_declaration name: (identifier) @name) @function
+(method_definition name: (_) @name) @function
+(class_declaration name: (type_identifier) @name) @class
+(abstract_class_declaration name: (type_identifier) @name) @class
+(interface_declaration name: (type_identifier) @name) @class
+(enum_declaration name: (identifier) @name) @class
+(type_alias_declaration name: (type_identifier) @name) @class
+(variable_declarator name: (identifier) @name value: [(arrow_function) (function_expression)]) @function
