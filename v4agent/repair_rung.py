@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from v4agent.errors import UsageError
+from v4agent.errors import LimitReached, UsageError
 from v4agent.files import Change
 from v4agent.receipt import Outcome
 from v4agent.repair.search import SESSION, repair
@@ -43,7 +44,10 @@ def solve(work: Workspace, task: Task, before: TestRun, outcome: Outcome) -> Non
 
     def verify(path: str, text: bytes) -> bool:
         change = Change(path, work.read(path), text)
-        after, verdict = work.verifier.check((change,), before, task.failing_tests)
+        try:
+            _, verdict = work.verifier.check((change,), before, task.failing_tests)
+        except LimitReached:
+            return False  # what was verified until then still counts
         if verdict.status == "resolved" and outcome.verdict is None:
             outcome.verdict = verdict
         return verdict.status == "resolved"
@@ -62,12 +66,19 @@ def solve(work: Workspace, task: Task, before: TestRun, outcome: Outcome) -> Non
             verify=verify,
             diff=lambda path, old, new: diff_texts(path, old, new),
             reports=reports,
-            max_time=work.settings.max_time or ALONE_SECONDS,
+            max_time=_seconds(work),
             progress=work.progress,
         )
     outcome.repair = report
     if fix is not None:
         outcome.changes = (Change(fix.path, work.read(fix.path), fix.text),)
+
+
+def _seconds(work: Workspace) -> float:
+    """Time for the search: what is left of the run's, if it has a limit."""
+    if work.deadline is None:
+        return ALONE_SECONDS
+    return max(work.deadline - time.monotonic(), 1.0)
 
 
 class _Confined:

@@ -20,6 +20,8 @@ import time
 import types
 
 CONTINUE_POLL = 0.02
+FAILING_SHARE = 0.2
+"""Share of the time for localisation that failing tests may take."""
 GRACE = 1.0
 """Seconds between the alarm in a child and its death."""
 
@@ -46,6 +48,7 @@ class Loop:
         self.config = config
         self.channel = channel
         self.ran = False
+        self.child_ended = True
 
     def say(self, kind, text=""):
         self.channel.write("%s %s %s\n" % (self.config["token"], kind, text))
@@ -75,28 +78,34 @@ class Loop:
         times = {}
         queue = failing + passing
         while queue and time.monotonic() < deadline:
-            done = self._traced(queue, path, deadline)
-            finished = len(done)
+            done = self._traced(queue, path, deadline, min(len(failing), len(queue)))
             times.update(done)
-            # the test after the last finished one killed its child: leave it out
-            queue = queue[finished + 1 :] if finished < len(queue) else []
+            # a child that died did so in the test after its last record: leave that one out
+            last = max((n for n, item in enumerate(queue) if item.nodeid in done), default=-1)
+            if last + 1 >= len(queue) or self.child_ended:
+                break
+            queue, failing = queue[last + 2 :], failing[last + 2 :]
         return times
 
-    def _traced(self, queue, path, deadline):
+    def _traced(self, queue, path, deadline, failing):
         start = os.path.getsize(path) if os.path.exists(path) else 0
         pid = os.fork()
         if pid == 0:
             _become_child(self.config)
+            spent = 0.0
             with open(path, "a", encoding="utf-8") as out:
                 for number, item in enumerate(queue):
                     if number and time.monotonic() > deadline:
                         break
-                    limit = self.config["test_seconds"] * 4
+                    if spent > FAILING_SHARE * self.config["localize_seconds"] and number < failing:
+                        continue  # tests that hang: a few of them say as much as all
+                    limit = self.config["test_seconds"]
                     record = _trace_one(item, self.config["root"], limit)
+                    spent += record["seconds"]
                     out.write(json.dumps(record) + "\n")
                     out.flush()
             os._exit(0)
-        _wait(pid, max(deadline - time.monotonic(), 0) + self.config["test_seconds"] * 6)
+        self.child_ended = _wait(pid, max(deadline - time.monotonic(), 0) + self.config["test_seconds"] * 6)
         done = {}
         with open(path, encoding="utf-8") if os.path.exists(path) else open(os.devnull) as lines:
             lines.seek(start)
@@ -135,7 +144,7 @@ class Search:
     def _test_limit(self):
         passing = [self.times[i] for i in self.config["passing"] if i in self.times]
         slowest = max(passing) if passing else 0.0
-        return min(max(self.config["test_seconds"], slowest * 3), 20.0)
+        return min(max(self.config["test_seconds"] * 0.6, slowest * 5), 20.0)
 
     def run(self):
         deadline = time.monotonic() + self.config["search_seconds"]
@@ -394,11 +403,13 @@ def _rerun_module(path, code, root):
 def _wait(pid, seconds):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if os.waitpid(pid, os.WNOHANG)[0]:
-            return
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return status == 0
         time.sleep(0.005)
     _kill_group(pid)
     os.waitpid(pid, 0)
+    return False
 
 
 def _kill_group(pid):
