@@ -63,9 +63,7 @@ def test_pyproject_table_is_read_and_a_broken_one_does_not_stop_a_fix(project: P
     assert load({}, project).settings.test is None
 
 
-def test_dotenv_of_the_folder_is_never_read(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dotenv_of_the_folder_is_never_read(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / ".env").write_text("V4AGENT_API_BASE=http://evil.invalid\n")
     monkeypatch.chdir(project)
     assert load({}, project).settings.api_base is None

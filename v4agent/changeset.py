@@ -29,9 +29,7 @@ class ChangeSet:
     @property
     def changes(self) -> tuple[Change, ...]:
         """One change per path, against the base, in path order; no-ops left out."""
-        return tuple(
-            c for _, c in sorted(self._after.items()) if c.before != c.after
-        )
+        return tuple(c for _, c in sorted(self._after.items()) if c.before != c.after)
 
     def add(self, edits: Sequence[Edit]) -> None:
         """Add edits on top of what is there; where they only fit the base, start from the base.
@@ -48,7 +46,8 @@ class ChangeSet:
         except EditError:
             if not self._after:
                 raise
-            planned, fresh = self._plan_on_base(edits), True
+            planned = self._plan_on_base(edits)
+            fresh = True
         else:
             fresh = False
         self._refuse_protected(planned)
@@ -59,7 +58,7 @@ class ChangeSet:
             before = known.before if known else change.before
             self._after[change.path] = change._replace(before=before)
 
-    def _plan_on_base(self, edits: Sequence[Edit]) -> Sequence[Change]:
+    def _plan_on_base(self, edits: Sequence[Edit]) -> tuple[Change, ...]:
         try:
             return plan(edits, self._read_base, allow=self._allow)
         except EditError as on_base:

@@ -122,7 +122,9 @@ def _tokenizers(_: Resolved) -> Iterator[Check]:
             )
         else:
             yield Check(
-                name=f"tokenizer {name}", status="ok", summary=f"exact, offline ({tokens} in a test)"
+                name=f"tokenizer {name}",
+                status="ok",
+                summary=f"exact, offline ({tokens} in a test)",
             )
 
 

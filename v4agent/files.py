@@ -26,9 +26,7 @@ MAX_FILES = 200
 MAX_FILE_BYTES = 2 * 1024 * 1024
 
 _GIT_NAMES = re.compile(r"\.git( |\.)*$|git~\d+$|\.git::|\.git:", re.IGNORECASE)
-_IGNORABLE = dict.fromkeys(
-    c for c in range(0x200B, 0xFF00) if unicodedata.category(chr(c)) == "Cf"
-)
+_IGNORABLE = dict.fromkeys(c for c in range(0x200B, 0xFF00) if unicodedata.category(chr(c)) == "Cf")
 _WINDOWS_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 _EXECUTED = (
@@ -41,8 +39,10 @@ _EXECUTED = (
         re.compile(r"(^|/)\.(claude|codex|cursor|gemini|aider|opencode|continue|v4agent)"),
         "an agent's setting",
     ),
-    (re.compile(r"(^|/)(\.mcp\.json|opencode\.jsonc?|AGENTS\.md|CLAUDE\.md|GEMINI\.md)$"),
-     "an agent's setting"),
+    (
+        re.compile(r"(^|/)(\.mcp\.json|opencode\.jsonc?|AGENTS\.md|CLAUDE\.md|GEMINI\.md)$"),
+        "an agent's setting",
+    ),
     (re.compile(r"(^|/)\.env(rc|\..*)?$"), "an environment that tools load"),
     (re.compile(r"(^|/)\.(bash|zsh)?(rc|profile|_profile|env|login)$"), "a shell's start file"),
     (re.compile(r"^\.(gitlab-ci\.yml|circleci/|travis\.yml|drone\.yml|buildkite/)"), "a CI job"),

@@ -1,4 +1,4 @@
-"""The rung with a model: pack, ask, apply, test, and feed each failure back, a bounded number of times."""
+"""The rung with a model: pack, ask, apply, test, feed each failure back, a few times at most."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ def solve(work: Workspace, task: Task, before: TestRun, client: Backend, outcome
     prompt = prompts.first(
         _redacted(work, task), packed, edit_format.instructions, work.command, output
     )
-    changes = ChangeSet(
-        work.read, protected=judging_files(work, task), allow=work.settings.allow
-    )
+    changes = ChangeSet(work.read, protected=judging_files(work, task), allow=work.settings.allow)
     for number in range(1, work.settings.max_rounds + 1):
         work.progress("ask", f"round {number}: {client.row.name}")
         answer = _ask(work, client, prompt, outcome)

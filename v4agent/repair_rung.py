@@ -11,7 +11,7 @@ from pathlib import Path
 from v4agent.errors import LimitReached, UsageError
 from v4agent.files import Change
 from v4agent.receipt import Outcome
-from v4agent.repair.search import SESSION, repair
+from v4agent.repair.search import INSIDE, repair
 from v4agent.repo import diff_texts
 from v4agent.sandbox.base import Limits, Mount
 from v4agent.sandbox.environment import words_of
@@ -20,8 +20,8 @@ from v4agent.types import Task, TestRun
 from v4agent.workspace import Workspace
 
 ALONE_SECONDS = 60.0
-SEEN = Path("/tmp/v4agent/repair")  # noqa: S108 - inside the sandbox
-SEEN_SESSION = Path("/tmp/v4agent/session.py")  # noqa: S108
+SEEN = Path("/tmp/v4agent/repair")
+SEEN_INSIDE = Path("/tmp/v4agent/inside")
 PROCESSES = 256
 
 
@@ -91,7 +91,7 @@ class _Confined:
     def seen(self, host: Path) -> Path:
         if self._work.sandbox.name == "none":
             return host
-        return SEEN_SESSION if host == SESSION else SEEN
+        return SEEN_INSIDE if host == INSIDE else SEEN
 
     def __call__(
         self,
@@ -110,7 +110,7 @@ class _Confined:
             environments=self._work.repository.environments(),
             mounts=(
                 Mount(source=reports, target=SEEN, writable=True),
-                Mount(source=SESSION, target=SEEN_SESSION),
+                Mount(source=INSIDE, target=SEEN_INSIDE),
             ),
             env=dict(env),
             limits=Limits(seconds=seconds, processes=PROCESSES),

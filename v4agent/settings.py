@@ -33,7 +33,8 @@ class Settings(BaseSettings):
     )
 
     model: str = "deepseek"
-    """Catalogue name (`v4agent models`), any litellm id such as `openai/x`, `repair` (no model, no key) or `replay:FILE`."""
+    """Catalogue name (`v4agent models`), any litellm id such as `openai/x`, `repair` (no model, no
+    key) or `replay:FILE`."""
     api_base: str | None = None
     """Base URL of an OpenAI-compatible server, https or loopback."""
     effort: str | None = None

@@ -44,7 +44,9 @@ def _pytest(root: Path) -> str | None:
         (root / folder).is_dir() for folder in ("tests", "test", "testing")
     )
     has_python = any((root / name).is_file() for name in PYTHON_MARKERS) or any(root.glob("*.py"))
-    if has_python and (has_tests or (root / "pytest.ini").is_file() or any(root.rglob("test_*.py"))):
+    if has_python and (
+        has_tests or (root / "pytest.ini").is_file() or any(root.rglob("test_*.py"))
+    ):
         return f"{shlex.quote(python_for(root))} -m pytest -q"
     return None
 

@@ -1,7 +1,8 @@
 """Frozen value objects that cross a boundary between the parts of v4agent.
 
 They are what the parts say to each other, in the order in which data flows:
-`Task` -> `Pack` -> `Prompt` -> `Completion` -> `Edit` -> `TestRun` -> `Verdict` -> `Attempt` -> `Run`.
+`Task` -> `Pack` -> `Prompt` -> `Completion` -> `Edit` -> `TestRun` -> `Verdict` -> `Attempt`
+-> `Run`.
 Counts are tokens, times are seconds, money is US dollars unless a name says otherwise.
 """
 

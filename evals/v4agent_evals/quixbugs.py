@@ -179,10 +179,13 @@ def _same_tree(checkout: Path, name: str, fixed: str) -> bool:
 
 def _tree(text: str) -> str:
     tree = ast.parse(text)
-    tree.body = [n for n in tree.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+    tree.body = [n for n in tree.body if not _is_text(n)]
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(node, ast.FunctionDef) and body and isinstance(body[0], ast.Expr):
-            if isinstance(body[0].value, ast.Constant):
-                node.body = body[1:]
+        if isinstance(node, ast.FunctionDef) and body and _is_text(body[0]):
+            node.body = body[1:]
     return ast.dump(tree)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

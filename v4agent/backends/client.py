@@ -155,7 +155,9 @@ class LitellmBackend:
         import httpx
 
         timeout = httpx.Timeout(
-            deadlines.idle, connect=deadlines.connect, read=min(deadlines.idle, deadlines.first_token)
+            deadlines.idle,
+            connect=deadlines.connect,
+            read=min(deadlines.idle, deadlines.first_token),
         )
         request: dict[str, Any] = {
             "model": self.row.litellm_id,
@@ -273,7 +275,8 @@ def _litellm() -> ModuleType:
 
     litellm.suppress_debug_info = True
     litellm.drop_params = False
-    return litellm
+    module: ModuleType = litellm
+    return module
 
 
 def _cause(error: BaseException, wire: str | None) -> BaseException:

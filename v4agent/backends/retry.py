@@ -74,11 +74,13 @@ def with_retries(call: Callable[[], T], *, sleep: Callable[[float], None] = time
 def _pause(error: ProviderError, backoff: Backoff, seen: int) -> float:
     if error.retry_after is not None:
         return error.retry_after
-    seconds = min(backoff.first * 2 ** (seen - 1), backoff.most)
-    return seconds * (1 + random.uniform(-JITTER, JITTER))  # noqa: S311 - spreads load only
+    seconds = min(backoff.first * float(2 ** (seen - 1)), backoff.most)
+    return seconds * (1 + random.uniform(-JITTER, JITTER))
 
 
-def translated(error: BaseException, scrub: Callable[[str], str]) -> ProviderError | CredentialError:
+def translated(
+    error: BaseException, scrub: Callable[[str], str]
+) -> ProviderError | CredentialError:
     """Our error for what litellm, its SDKs or httpx raised. Texts pass `scrub`."""
     status = getattr(error, "status_code", None)
     status = status if isinstance(status, int) else None

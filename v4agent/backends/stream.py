@@ -74,7 +74,7 @@ class Record:
 
     def _event(self, event: dict[str, Any]) -> None:
         kind = event.get("type", "")
-        if "error" in event and event["error"]:
+        if event.get("error"):
             self.error = json.dumps(event["error"])[:500]
         if kind.startswith("response."):
             self._responses(kind, event.get("response") or {})
@@ -111,7 +111,9 @@ class Record:
             )
         if self.finish not in WHOLE:
             reason = f" ({self.finish})" if self.finish else ""
-            return IncompleteAnswer(f"the answer ended before it was whole{reason}: it was not used")
+            return IncompleteAnswer(
+                f"the answer ended before it was whole{reason}: it was not used"
+            )
         return None if text.strip() else IncompleteAnswer("the answer is empty")
 
 
@@ -143,7 +145,11 @@ class Tap(httpx.BaseTransport):
 
 class _Watched(httpx.SyncByteStream):
     def __init__(
-        self, inner: Any, record: Record, deadlines: Deadlines, started: float  # noqa: ANN401
+        self,
+        inner: Any,  # noqa: ANN401 - httpx types it no closer
+        record: Record,
+        deadlines: Deadlines,
+        started: float,
     ) -> None:
         self._inner = inner
         self._record = record

@@ -1,4 +1,4 @@
-"""The `v4agent` command: registers the commands and turns every error into text and an exit code."""
+"""The `v4agent` command: registers the commands, turns errors into text and an exit code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from v4agent import plugins
-from v4agent.cli import ask, config, demo, doctor, fix, models, pack, output
+from v4agent.cli import ask, config, demo, doctor, fix, models, output, pack
 from v4agent.errors import EXIT_CODES, Interrupted, V4AgentError
 
 EXIT_CODE_HELP = "Exit codes: " + "; ".join(f"{c} {m}" for c, m in EXIT_CODES.items()) + "."
@@ -76,7 +76,7 @@ def main() -> None:
         code = output.error(error)
     except BrokenPipeError:
         code = 0  # the reader of our output has seen enough
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
     except Exception as error:
         if not hasattr(error, "exit_code"):
             raise

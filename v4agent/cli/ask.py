@@ -10,6 +10,7 @@ import typer
 
 from v4agent.cli import options, output
 from v4agent.errors import UsageError
+from v4agent.terminal import sanitize
 
 
 def command(
@@ -76,7 +77,7 @@ def command(
     if as_json:
         output.document(answer)
         return
-    output.data(output.sanitize(answer.text))
+    output.data(sanitize(answer.text))
     if not quiet:
         cost = "unknown" if answer.cost_usd is None else f"${answer.cost_usd:.4f}"
         output.say(f"cost: {cost}", "dim")

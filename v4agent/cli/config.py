@@ -24,7 +24,11 @@ def show(folder: options.Folder = Path(), as_json: options.Json = False) -> None
     values = resolved.settings.model_dump(mode="json")
     if as_json:
         output.document(
-            {"settings": {n: {"value": v, "source": resolved.sources[n]} for n, v in values.items()}}
+            {
+                "settings": {
+                    n: {"value": v, "source": resolved.sources[n]} for n, v in values.items()
+                }
+            }
         )
         return
     rows = [(n, json.dumps(v), resolved.sources[n]) for n, v in values.items()]

@@ -18,12 +18,16 @@ HELP_FINISH = "when the change is verified (default: print the diff)"
 def command(
     issue: Annotated[
         str | None,
-        typer.Argument(help="Text, a file, or - for stdin. Without it the failing test is the issue."),
+        typer.Argument(
+            help="Text, a file, or - for stdin. Without it the failing test is the issue."
+        ),
     ] = None,
     folder: options.Folder = Path(),
     test: Annotated[
         str | None,
-        typer.Option("--test", metavar="CMD", help="Command that runs the tests (found if not set)."),
+        typer.Option(
+            "--test", metavar="CMD", help="Command that runs the tests (found if not set)."
+        ),
     ] = None,
     model: options.Model = None,
     api_base: options.ApiBase = None,
@@ -32,7 +36,9 @@ def command(
         list[str] | None,
         typer.Option("--failing", metavar="TEST", help="Id of a failing test that must pass."),
     ] = None,
-    apply: Annotated[bool, typer.Option("--apply", help=f"Change your files {HELP_FINISH}.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help=f"Change your files {HELP_FINISH}.")
+    ] = False,
     commit: Annotated[bool, typer.Option("--commit", help=f"Commit {HELP_FINISH}.")] = False,
     budget: options.Budget = None,
     max_cost: options.MaxCost = None,
@@ -43,7 +49,8 @@ def command(
         float | None, typer.Option("--max-time", metavar="SECONDS", help="Time for the whole run.")
     ] = None,
     test_timeout: Annotated[
-        float | None, typer.Option("--test-timeout", metavar="SECONDS", help="Time for one test run.")
+        float | None,
+        typer.Option("--test-timeout", metavar="SECONDS", help="Time for one test run."),
     ] = None,
     sandbox: Annotated[
         str | None,
@@ -59,7 +66,9 @@ def command(
     ] = None,
     resume: Annotated[
         str | None,
-        typer.Option("--resume", metavar="RUN", help="Use the paid answers of an earlier run again."),
+        typer.Option(
+            "--resume", metavar="RUN", help="Use the paid answers of an earlier run again."
+        ),
     ] = None,
     dry_run: Annotated[
         bool,

@@ -45,7 +45,18 @@ def command(as_json: options.Json = False) -> None:
             )
         )
     output.table(
-        ("name", "litellm id", "window", "in", "cached", "out", "tokens by", "edits", "dated", "key"),
+        (
+            "name",
+            "litellm id",
+            "window",
+            "in",
+            "cached",
+            "out",
+            "tokens by",
+            "edits",
+            "dated",
+            "key",
+        ),
         table,
     )
     output.say("prices: US dollars per million tokens at this hour; repair needs no key", "dim")

@@ -27,9 +27,7 @@ ApiBase = Annotated[
 Effort = Annotated[
     str | None, typer.Option("--effort", metavar="LEVEL", help="Reasoning effort (low, high ...).")
 ]
-Folder = Annotated[
-    Path, typer.Option("--cd", "-C", metavar="DIR", help="The repository's folder.")
-]
+Folder = Annotated[Path, typer.Option("--cd", "-C", metavar="DIR", help="The repository's folder.")]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there, not to stdout.")
 ]

@@ -90,9 +90,7 @@ def diff(text: str) -> None:
     colours = {"+": "green", "-": "red", "@": "cyan"}
     for line in text.splitlines():
         bold = line.startswith(("+++", "---", "diff "))
-        out.print(
-            sanitize(line), style="bold" if bold else colours.get(line[:1], ""), markup=False
-        )
+        out.print(sanitize(line), style="bold" if bold else colours.get(line[:1], ""), markup=False)
 
 
 def error(problem: V4AgentError) -> int:

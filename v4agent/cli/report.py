@@ -35,7 +35,9 @@ def show_run(run: Run, *, out: Path | None, as_json: bool, quiet: bool, verbose:
 def _verdict(run: Run) -> None:
     style = STYLES.get(run.status, "bold red")
     output.say(f"{run.status}: {run.reason}", style)
-    cost = "unknown cost" if run.cost_usd is None else f"${run.cost_usd:.4f}".rstrip("0").ljust(5, "0")
+    cost = (
+        "unknown cost" if run.cost_usd is None else f"${run.cost_usd:.4f}".rstrip("0").ljust(5, "0")
+    )
     tokens = run.usage.prompt_tokens + run.usage.completion_tokens
     output.say(f"cost: {cost}, {tokens:,} tokens, {run.seconds:.1f} s, sandbox {run.sandbox}")
     if run.commit:

@@ -117,7 +117,7 @@ def _split(text: str) -> list[str]:
     """Lines with their ends, split at newlines only (form feeds and the like are content)."""
     lines = text.split("\n")
     ended = [line + "\n" for line in lines[:-1]]
-    return ended + [lines[-1]] if lines[-1] else ended
+    return [*ended, lines[-1]] if lines[-1] else ended
 
 
 def _like(text: str, old: str) -> str:

@@ -91,9 +91,7 @@ def _indented(have: list[str], want: list[str], new: list[str]) -> list[Place]:
 
 def _shift(window: list[str], want: list[str], new: list[str]) -> list[str] | None:
     """`new` with the indentation by which `window` differs from `want`; None if it varies."""
-    pairs = {
-        (_indent(w), _indent(h)) for w, h in zip(want, window, strict=True) if w.strip()
-    }
+    pairs = {(_indent(w), _indent(h)) for w, h in zip(want, window, strict=True) if w.strip()}
     added = {h.removesuffix(w) for w, h in pairs if h.endswith(w)}
     if len(added) == 1 and all(h.endswith(w) for w, h in pairs):
         prefix = added.pop()

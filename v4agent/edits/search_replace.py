@@ -1,13 +1,13 @@
 """Search/replace blocks: the default edit format (the form that Aider made common).
 
-    path/to/file.py
-    ```python
-    <<<<<<< SEARCH
-    lines as they are
-    =======
-    lines as they should be
-    >>>>>>> REPLACE
-    ```
+path/to/file.py
+```python
+<<<<<<< SEARCH
+lines as they are
+=======
+lines as they should be
+>>>>>>> REPLACE
+```
 """
 
 from __future__ import annotations

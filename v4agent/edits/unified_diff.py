@@ -36,14 +36,12 @@ class UnifiedDiff:
             line = lines[number]
             if _REFUSED.match(line):
                 raise EditError(f"{line.split(' ')[0]} patches are not supported: {line[:80]}")
-            if line.startswith("--- ") and lines[number + 1 : number + 2] != []:
-                following = lines[number + 1]
-                if following.startswith("+++ "):
-                    old, new = _name(line, "a/"), _name(following, "b/")
-                    number += 2
-                    if new == "/dev/null":
-                        edits.append(Edit(path=old, search=None, replace=None))
-                    continue
+            if _begins_file(lines, number):
+                old, new = _name(line, "a/"), _name(lines[number + 1], "b/")
+                number += 2
+                if new == "/dev/null":
+                    edits.append(Edit(path=old, search=None, replace=None))
+                continue
             hunk = _HUNK.match(line)
             if hunk and (old or new):
                 body, number = _body(lines, number + 1)
@@ -54,6 +52,11 @@ class UnifiedDiff:
         if not edits:
             raise NoEdits("the answer has no unified diff (---, +++ and @@ lines)")
         return tuple(edits)
+
+
+def _begins_file(lines: list[str], number: int) -> bool:
+    following = lines[number + 1 : number + 2]
+    return lines[number].startswith("--- ") and bool(following) and following[0].startswith("+++ ")
 
 
 def _name(line: str, prefix: str) -> str:
@@ -68,9 +71,8 @@ def _body(lines: list[str], start: int) -> tuple[list[str], int]:
         line = lines[number]
         if _HUNK.match(line) or line.startswith(("diff --git ", "```", "~~~")):
             break
-        if line.startswith("--- ") and lines[number + 1 : number + 2][0:1] != []:
-            if lines[number + 1].startswith("+++ "):
-                break
+        if _begins_file(lines, number):
+            break
         if line[:1] in ("+", "-", " ", "\\"):
             body.append(line)
         elif line == "":

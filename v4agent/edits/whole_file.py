@@ -53,7 +53,9 @@ class WholeFile:
             path = _path(lines, number, opened[2])
             if path is not None:
                 if end is None:
-                    raise EditError(f"the block for {path} is cut off: its closing fence is missing")
+                    raise EditError(
+                        f"the block for {path} is cut off: its closing fence is missing"
+                    )
                 edits[path] = _edit(path, lines[number + 1 : end])
             number = (end if end is not None else len(lines)) + 1
         if not edits:

@@ -32,8 +32,45 @@ _CREDENTIALS = re.compile(
     r"|\.htpasswd)$|\.(pem|p12|pfx|key|jks|keystore|kdbx|ppk)$"
 )
 _STOP = frozenset(
-    "the a an and or not is are be to of in for on with this that it as if else from import def"
-    " class return self none true false when should by at i we you".split()
+    [
+        "the",
+        "a",
+        "an",
+        "and",
+        "or",
+        "not",
+        "is",
+        "are",
+        "be",
+        "to",
+        "of",
+        "in",
+        "for",
+        "on",
+        "with",
+        "this",
+        "that",
+        "it",
+        "as",
+        "if",
+        "else",
+        "from",
+        "import",
+        "def",
+        "class",
+        "return",
+        "self",
+        "none",
+        "true",
+        "false",
+        "when",
+        "should",
+        "by",
+        "at",
+        "i",
+        "we",
+        "you",
+    ]
 )
 
 

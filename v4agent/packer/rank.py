@@ -125,9 +125,7 @@ def _symbol_scores(
     return found
 
 
-def _hints(
-    files: Sequence[File], text: str
-) -> dict[str, list[tuple[str, float, int | None]]]:
+def _hints(files: Sequence[File], text: str) -> dict[str, list[tuple[str, float, int | None]]]:
     """Path -> (reason, bonus, line) for what the text mentions."""
     found: dict[str, list[tuple[str, float, int | None]]] = {}
     by_name: dict[str, list[str]] = {}

@@ -53,9 +53,7 @@ def tests_failed(still: Sequence[str], broken: Sequence[str], output: str, diff:
     """Tells the model which tests fail after its edits."""
     return Message(
         role="user",
-        content=_render(
-            "tests_failed.jinja", still=still, broken=broken, output=output, diff=diff
-        ),
+        content=_render("tests_failed.jinja", still=still, broken=broken, output=output, diff=diff),
     )
 
 
@@ -66,7 +64,7 @@ def _environment() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.PackageLoader("v4agent", "prompts"),
         undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - plain text for a model, not HTML
+        autoescape=False,
         keep_trailing_newline=False,
         trim_blocks=True,
         lstrip_blocks=True,

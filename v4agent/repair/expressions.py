@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from v4agent.repair.source import Source
+from v4agent.repair.tables import ARITHMETIC, COMPARE, SYMBOLS, TWINS, TYPES
 
 Texts = Iterator[tuple[float, str]]
 
@@ -21,39 +22,6 @@ class ExpressionOperator(NamedTuple):
     prior: float
     kinds: tuple[type[ast.expr], ...]
     find: Callable[[Source, ast.expr], Texts]
-
-
-COMPARE: dict[type[ast.cmpop], tuple[tuple[str, float], ...]] = {
-    ast.Lt: (("<=", 1), (">", 0.6), (">=", 0.5), ("!=", 0.3), ("==", 0.2)),
-    ast.LtE: (("<", 1), (">=", 0.6), (">", 0.5), ("==", 0.2)),
-    ast.Gt: ((">=", 1), ("<", 0.6), ("<=", 0.5), ("!=", 0.3), ("==", 0.2)),
-    ast.GtE: ((">", 1), ("<=", 0.6), ("<", 0.5), ("==", 0.2)),
-    ast.Eq: (("!=", 1), ("<=", 0.4), (">=", 0.4), ("in", 0.3), ("is", 0.2), ("<", 0.2), (">", 0.2)),
-    ast.NotEq: (("==", 1), ("<", 0.4), (">", 0.4), ("not in", 0.3), ("is not", 0.2)),
-    ast.Is: (("is not", 1), ("==", 0.5)),
-    ast.IsNot: (("is", 1), ("!=", 0.5)),
-    ast.In: (("not in", 1), ("==", 0.3)),
-    ast.NotIn: (("in", 1), ("!=", 0.3)),
-}
-SYMBOLS: dict[type[ast.operator], str] = {
-    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
-    ast.Pow: "**", ast.LShift: "<<", ast.RShift: ">>", ast.BitAnd: "&", ast.BitOr: "|",
-    ast.BitXor: "^",
-}  # fmt: skip
-ARITHMETIC: dict[type[ast.operator], str] = {
-    ast.Add: "- *", ast.Sub: "+ //", ast.Mult: "/ // + **", ast.Div: "// * %",
-    ast.FloorDiv: "/ % *", ast.Mod: "// / *", ast.Pow: "*", ast.LShift: ">>", ast.RShift: "<<",
-    ast.BitAnd: "| ^", ast.BitOr: "& ^", ast.BitXor: "& |",
-}  # fmt: skip
-TYPES = ("str", "bytes", "list", "tuple", "dict", "set", "int", "float", "bool")
-TWINS = {"min": "max", "max": "min", "any": "all", "all": "any", "floor": "ceil", "ceil": "floor",
-         "startswith": "endswith", "endswith": "startswith", "lower": "upper", "upper": "lower",
-         "lstrip": "rstrip", "rstrip": "lstrip", "strip": "rstrip", "append": "extend",
-         "extend": "append", "find": "rfind", "rfind": "find", "index": "rindex", "split": "rsplit",
-         "rsplit": "split", "partition": "rpartition", "rpartition": "partition", "pop": "popleft",
-         "keys": "values", "values": "items", "items": "values", "True": "False", "add": "discard",
-         "union": "intersection", "intersection": "union", "isdigit": "isdecimal",
-         "search": "match", "match": "fullmatch", "fullmatch": "match"}  # fmt: skip
 
 
 def compare(source: Source, node: ast.expr) -> Texts:
@@ -82,9 +50,7 @@ def swap_sides(source: Source, node: ast.expr) -> Texts:
         if symbol:
             yield 1, f"{_side(source, node.right)} {symbol} {_side(source, node.left)}"
     elif isinstance(node, ast.Compare) and len(node.ops) == 1:
-        yield 0.4, _chain(
-            node, [source.text(node.comparators[0]), source.text(node.left)], {}
-        )
+        yield 0.4, _chain(node, [source.text(node.comparators[0]), source.text(node.left)], {})
 
 
 def arithmetic(source: Source, node: ast.expr) -> Texts:
@@ -150,8 +116,8 @@ def constant(source: Source, node: ast.expr) -> Texts:
         for place, other in enumerate(o for o in options if o != value):
             yield 1 / (1 + 0.3 * place), str(other)
     elif type(value) is float:
-        for other in (value + 1, value - 1, 0.0, 1.0, -value):
-            yield 0.5, repr(other)
+        for near in (value + 1, value - 1, 0.0, 1.0, -value):
+            yield 0.5, repr(near)
     elif value is None:
         for text in ("''", "[]", "0", "False", "True", "{}"):
             yield 0.3, text
@@ -180,7 +146,11 @@ def off_by_one(source: Source, node: ast.expr) -> Texts:
     if isinstance(parent, ast.Subscript) and node is parent.value:
         return
     text = source.text(node)
-    inner = text if isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript) else f"({text})"
+    inner = (
+        text
+        if isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
+        else f"({text})"
+    )
     wrap = isinstance(parent, ast.BinOp)
     strong = isinstance(parent, ast.Subscript | ast.Slice | ast.Call | ast.Tuple)
     for symbol in "+-":
@@ -353,7 +323,11 @@ def wrapped(source: Source, node: ast.expr) -> Texts:
     for function in ("int", "abs", "str", "list", "sorted", "len"):
         yield 0.5, f"{function}({text})"
     yield 0.3, f"-({text})"
-    inner = text if isinstance(node, ast.Name | ast.Call | ast.Attribute | ast.Subscript) else f"({text})"
+    inner = (
+        text
+        if isinstance(node, ast.Name | ast.Call | ast.Attribute | ast.Subscript)
+        else f"({text})"
+    )
     for name in source.scope(node).names:
         if name != text:
             yield 0.8, f"{name} + {inner}"

@@ -58,8 +58,7 @@ def ochiai(traces: Iterable[Trace], tests: frozenset[str]) -> dict[tuple[str, in
         failures += not trace.passed
         counter.update(x for x in trace.lines if x[0] not in tests)
     return {
-        line: count / math.sqrt(failures * (count + passed[line]))
-        for line, count in failed.items()
+        line: count / math.sqrt(failures * (count + passed[line])) for line, count in failed.items()
     }
 
 

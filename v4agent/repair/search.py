@@ -1,7 +1,7 @@
 """The search: localise, try one-edit changes in the session, verify survivors on real files.
 
-The session (`session.py`) runs in the sandbox; it and this module talk while it runs: it says
-`localized`, gets candidates, says `plausible N`. Each survivor is then verified by the caller in
+The session (`inside/session.py`) runs in the sandbox; it and this module talk while it runs: it
+says `localized`, gets candidates, says `plausible N`. Each survivor is then verified by the caller in
 a clean run of the whole suite, while the search goes on.
 """
 
@@ -20,7 +20,7 @@ from v4agent.repair.localize import Trace, covering, ochiai, read_traces
 from v4agent.repair.mutate import Mutant, mutants
 from v4agent.types import Candidate, RepairReport, SuspiciousLine
 
-SESSION = Path(__file__).resolve().parent / "session.py"
+INSIDE = Path(__file__).resolve().parent / "inside"
 SHOWN_LINES = 20
 MAX_SUSPICIOUS_FILES = 12
 MAX_TRACED = 400
@@ -52,7 +52,7 @@ class Runner(Protocol):
         ...
 
     def seen(self, host: Path) -> Path:
-        """Where the program sees `reports` and the session script."""
+        """Where the program sees `reports` and the folder of the session script."""
         ...
 
 
@@ -94,7 +94,11 @@ def repair(
     config = search.config(run.seen(reports), invocation.arguments)
     (reports / "config.json").write_text(json.dumps(config), encoding="utf-8")
     output = run(
-        [invocation.python, str(run.seen(SESSION)), str(run.seen(reports) / "config.json")],
+        [
+            invocation.python,
+            str(run.seen(INSIDE) / "session.py"),
+            str(run.seen(reports) / "config.json"),
+        ],
         env=invocation.env,
         reports=reports,
         seconds=max_time + 5,
@@ -161,7 +165,7 @@ class _Search:
         for line in lines:
             at = line.find(self._token)
             if at >= 0:
-                _, kind, value = (line[at:].split(" ", 2) + ["", ""])[:3]
+                _, kind, value = [*line[at:].split(" ", 2), "", ""][:3]
                 self._act(kind, value)
         if self._over():
             self.cancelled.set()
@@ -193,7 +197,9 @@ class _Search:
         self._covering = covering(traces)
         ranked = sorted(scores, key=lambda x: (-scores[x], x))
         paths = list(dict.fromkeys(path for path, _ in ranked))[:MAX_SUSPICIOUS_FILES]
-        self._files = {p: (self._root / p).read_bytes() for p in paths if (self._root / p).is_file()}
+        self._files = {
+            p: (self._root / p).read_bytes() for p in paths if (self._root / p).is_file()
+        }
         self._suspicious = self._shown(ranked, scores)
         self._progress("localize", f"{len(traces)} tests traced, {len(scores)} suspicious lines")
         self._mutants = mutants(self._files, scores)

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from v4agent.repair.expressions import SYMBOLS
 from v4agent.repair.source import Source, Splice
+from v4agent.repair.tables import SYMBOLS
 
 Splices = Iterator[tuple[float, Splice]]
 SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return, ast.Raise, ast.Delete,
@@ -46,8 +46,9 @@ def augmented(source: Source, node: ast.stmt) -> Splices:
         own = SYMBOLS.get(type(node.op))
         for symbol in ("+", "-", "*", "//", "|", "&"):
             if symbol != own:
-                yield (1 if symbol in "+-" else 0.3), source.replace(
-                    node, f"{target} {symbol}= {value}"
+                yield (
+                    (1 if symbol in "+-" else 0.3),
+                    source.replace(node, f"{target} {symbol}= {value}"),
                 )
         yield 0.7, source.replace(node, f"{target} = {value}")
     elif isinstance(node, ast.Assign) and len(node.targets) == 1:
@@ -117,10 +118,10 @@ def _donors(source: Source, node: ast.stmt) -> Iterator[tuple[float, str]]:
             if name != container:
                 yield 1.5, f"{container}.{method}({name})"
     parameters = scope.function.args.args if isinstance(scope.function, ast.FunctionDef) else []
-    for parameter in parameters:
-        for name, method in _used_methods(scope.nodes):
-            if name == parameter.arg:
-                yield from ((1.0, f"{name}.{method}({o})") for o in scope.names if o != name)
+    known = {parameter.arg for parameter in parameters}
+    for name, method in _used_methods(scope.nodes):
+        if name in known:
+            yield from ((1.0, f"{name}.{method}({o})") for o in scope.names if o != name)
     for name in scope.names:
         for other in scope.names:
             if name != other:
@@ -128,7 +129,11 @@ def _donors(source: Source, node: ast.stmt) -> Iterator[tuple[float, str]]:
     for other_statement in scope.nodes:
         if isinstance(other_statement, ast.Assign | ast.AugAssign | ast.Expr | ast.Return):
             text = source.text(other_statement)
-            if text != own and text.count("\n") < MAX_DONOR_LINES and not text.startswith(('"', "'")):
+            if (
+                text != own
+                and text.count("\n") < MAX_DONOR_LINES
+                and not text.startswith(('"', "'"))
+            ):
                 yield 0.8, text
     yield 0.3, "return"
     yield 0.3, "continue"
@@ -153,7 +158,13 @@ def caught(source: Source, node: ast.stmt) -> Splices:
             if handler.type is not None:
                 text = source.text(handler.type).strip("()")
                 yield 1, source.replace(handler.type, "Exception")
-                for other in ("ValueError", "TypeError", "KeyError", "AttributeError", "IndexError"):
+                for other in (
+                    "ValueError",
+                    "TypeError",
+                    "KeyError",
+                    "AttributeError",
+                    "IndexError",
+                ):
                     if other not in text:
                         yield 0.5, source.replace(handler.type, f"({text}, {other})")
 

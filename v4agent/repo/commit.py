@@ -43,8 +43,8 @@ def commit_changes(
         new_ref.write_text(commit + "\n", encoding="utf-8")
         apply_changes(repository.root, changes)
         _log(repository, commit, message)
-        os.replace(new_ref, _ref(repository))
-        os.replace(new_index, repository.git_dir / "index")
+        new_ref.replace(_ref(repository))
+        new_index.replace(repository.git_dir / "index")
     return commit
 
 
@@ -115,7 +115,7 @@ def _copy_objects(source: Path, target: Path) -> None:
             temporary = folder / f"tmp_obj_{os.getpid()}_{found.name[:8]}"
             shutil.copyfile(found, temporary)
             temporary.chmod(0o444)
-            os.replace(temporary, place)
+            temporary.replace(place)
 
 
 def _ref(repository: Repository) -> Path:
@@ -155,7 +155,9 @@ def _locked(path: Path) -> Iterator[Path]:
 def _log(repository: Repository, commit: str, message: str) -> None:
     name, email = _identity(repository)
     subject = message.partition("\n")[0]
-    line = f"{repository.head} {commit} {name} <{email}> {int(time.time())} +0000\tcommit: {subject}\n"
+    line = (
+        f"{repository.head} {commit} {name} <{email}> {int(time.time())} +0000\tcommit: {subject}\n"
+    )
     logs = [repository.git_dir / "logs" / "HEAD"]
     if repository.branch is not None:
         logs.append(repository.common_dir / "logs" / "refs" / "heads" / repository.branch)

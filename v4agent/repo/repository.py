@@ -54,7 +54,8 @@ class Repository:
         marker = _marker(path.resolve())
         if marker is None:
             raise RepositoryError(
-                f"{path} is not in a git repository", hint="run `git init` and commit, or use -C DIR"
+                f"{path} is not in a git repository",
+                hint="run `git init` and commit, or use -C DIR",
             )
         git_dir, root = _git_dir(marker), marker.parent
         if not (git_dir / "HEAD").is_file():
@@ -130,7 +131,9 @@ class Repository:
         info.mkdir(exist_ok=True)
         if exclude.is_file():
             shutil.copyfile(exclude, info / "exclude")
-        staged = git("ls-files", "-s", "-z", git_dir=self._private, work_tree=self.root, index=index)
+        staged = git(
+            "ls-files", "-s", "-z", git_dir=self._private, work_tree=self.root, index=index
+        )
         self._links: list[str] = []
         paths = []
         for entry in filter(None, staged.split(b"\0")):

@@ -77,8 +77,8 @@ def _copy_file(source: Path, target: Path) -> None:
 
 def _copy_link(source: Path, link: str, base: Path) -> None:
     """A relative link whose target lies inside the tree; others are left out."""
-    text = os.readlink(source / link)
-    joined = os.path.normpath(os.path.join(os.path.dirname(link), text))  # noqa: PTH
+    text = str((source / link).readlink())
+    joined = os.path.normpath(os.path.join(os.path.dirname(link), text))  # noqa: PTH118, PTH120
     if os.path.isabs(text) or joined.startswith(".."):  # noqa: PTH117
         return
     (base / link).parent.mkdir(parents=True, exist_ok=True)

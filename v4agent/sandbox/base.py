@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import Field
+
 from v4agent.errors import SandboxUnavailable, UsageError
 from v4agent.plugins import load, registered
 from v4agent.types import Value
@@ -50,7 +52,7 @@ class Command(Value):
     mounts: tuple[Mount, ...] = ()
     tools: tuple[Path, ...] = ()
     """Host folders that programs need (interpreters, environments), read-only, same path."""
-    env: dict[str, str] = {}
+    env: dict[str, str] = Field(default_factory=dict)
     limits: Limits = Limits()
 
 

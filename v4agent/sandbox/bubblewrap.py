@@ -113,7 +113,7 @@ def _system() -> list[str]:
 
 def _private_folders() -> list[str]:
     home = str(Path.home())
-    return ["/tmp", "/var/tmp", "/run", *([home] if home not in ("/", "/tmp") else [])]  # noqa: S108
+    return ["/tmp", "/var/tmp", "/run", *([home] if home not in ("/", "/tmp") else [])]
 
 
 def _bind(mount: Mount) -> list[str]:
@@ -165,9 +165,8 @@ def _namespace_members(first: int) -> list[int]:
     while waiting:
         pid = waiting.pop()
         try:
-            tasks = os.listdir(f"/proc/{pid}/task")
-            for task in tasks:
-                text = Path(f"/proc/{pid}/task/{task}/children").read_text()
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                text = (task / "children").read_text()
                 waiting += [int(child) for child in text.split()]
         except OSError:
             continue

@@ -36,7 +36,7 @@ def scrubbed(extra: Mapping[str, str], home: Path) -> dict[str, str]:
     kept.setdefault("PATH", os.defpath)
     return kept | {
         "HOME": str(home),
-        "TMPDIR": "/tmp",  # noqa: S108 - a private one, inside the sandbox
+        "TMPDIR": "/tmp",
         "PYTHONDONTWRITEBYTECODE": "1",
         "GIT_CONFIG_NOSYSTEM": "1",
         **extra,
@@ -74,7 +74,7 @@ def words_of(command: str) -> list[str]:
 
 
 def _interpreter_homes(program: Path) -> list[Path]:
-    """The environment that holds a program, and the installation that its interpreter comes from."""
+    """The environment that holds a program, and the installation of its interpreter."""
     homes = []
     environment = program.parent.parent
     if (environment / "pyvenv.cfg").is_file() or program.parent.name == "bin":

@@ -51,7 +51,7 @@ class Plain:
         return run_process(
             command.argv,
             cwd=cwd,
-            env=scrubbed(env, Path.home()) | {"TMPDIR": os.environ.get("TMPDIR", "/tmp")},  # noqa: S108
+            env=scrubbed(env, Path.home()) | {"TMPDIR": os.environ.get("TMPDIR", "/tmp")},
             limits=command.limits,
             watch=Watch(
                 members=lambda first: _marked(mark), kill=lambda first: _kill_all(first, mark)

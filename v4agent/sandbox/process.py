@@ -118,16 +118,10 @@ def _follow(
         open_ = True
         checked = 0.0
         while True:
-            if open_ and selector.select(POLL_SECONDS):
-                data = process.stdout.read(CHUNK)
-                if data:
-                    kept.add(data)
-                    if on_output is not None:
-                        on_output(sanitize(data.decode("utf-8", errors="replace")))
-                elif data == b"":
-                    open_ = False
-            elif not open_:
+            if not open_:
                 time.sleep(POLL_SECONDS)
+            elif selector.select(POLL_SECONDS):
+                open_ = _take(process.stdout.read(CHUNK), kept, on_output)
             if process.poll() is not None:
                 return ""
             now = time.monotonic()
@@ -142,6 +136,15 @@ def _follow(
                 reason = _beyond(watch.members(process.pid), limits)
                 if reason:
                     return reason
+
+
+def _take(data: bytes | None, kept: Kept, on_output: Callable[[str], None] | None) -> bool:
+    """Keep a piece of output; False when the stream has ended."""
+    if data:
+        kept.add(data)
+        if on_output is not None:
+            on_output(sanitize(data.decode("utf-8", errors="replace")))
+    return data != b""
 
 
 def _beyond(members: list[int], limits: Limits) -> str:

@@ -16,7 +16,7 @@ class Reporter:
     """Collects the worst outcome of each test's phases and writes it when the test ends."""
 
     def __init__(self, path):
-        self._file = open(path, "a", encoding="utf-8")  # noqa: PTH123, SIM115
+        self._file = open(path, "a", encoding="utf-8")
         self._outcomes = {}
 
     def _write(self, **record):
@@ -27,7 +27,7 @@ class Reporter:
         """Restrict the run to the ids that were asked for."""
         path = os.environ.get(ONLY)
         if path:
-            with open(path, encoding="utf-8") as handle:  # noqa: PTH123
+            with open(path, encoding="utf-8") as handle:
                 wanted = set(handle.read().split("\n"))
             kept = [item for item in items if item.nodeid in wanted]
             config.hook.pytest_deselected(items=[i for i in items if i.nodeid not in wanted])
@@ -42,9 +42,7 @@ class Reporter:
         """Merge the phases of a test."""
         before = self._outcomes.get(report.nodeid)
         now = _outcome(report)
-        if before in ("failed", "error") or now is None:
-            now = before
-        elif before is not None and now == "passed":
+        if before in ("failed", "error") or now is None or (before is not None and now == "passed"):
             now = before
         self._outcomes[report.nodeid] = now
         if report.when == "teardown" and now is not None:

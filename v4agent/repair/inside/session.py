@@ -15,9 +15,10 @@ import os
 import resource
 import signal
 import sys
-import threading
 import time
-import types
+
+from swap import live_functions, put_in_place
+from tracing import traced
 
 CONTINUE_POLL = 0.02
 FAILING_SHARE = 0.2
@@ -105,7 +106,9 @@ class Loop:
                     out.write(json.dumps(record) + "\n")
                     out.flush()
             os._exit(0)
-        self.child_ended = _wait(pid, max(deadline - time.monotonic(), 0) + self.config["test_seconds"] * 6)
+        self.child_ended = _wait(
+            pid, max(deadline - time.monotonic(), 0) + self.config["test_seconds"] * 6
+        )
         done = {}
         with open(path, encoding="utf-8") if os.path.exists(path) else open(os.devnull) as lines:
             lines.seek(start)
@@ -137,7 +140,7 @@ class Search:
         self.failing = sorted(sent["failing"], key=lambda i: times.get(i, 0.0))
         self.groups = sent["groups"]
         self.candidates = sent["candidates"]
-        self.functions = _live_functions(self.config["root"])
+        self.functions = live_functions(self.config["root"])
         self.limit = self._test_limit()
         self.running = {}
 
@@ -195,7 +198,7 @@ class Search:
 
     def _holds(self, candidate):
         """Put the candidate in place; all its tests must pass, the quick failing ones first."""
-        _put_in_place(candidate, self.config["root"], self.functions)
+        put_in_place(candidate, self.config["root"], self.functions)
         tests = self.failing + self.groups[candidate[5]]
         return all(_passes(self.items[i], self.limit) for i in tests)
 
@@ -244,8 +247,7 @@ def _passes(item, limit):
 def _trace_one(item, root, limit):
     lines = {}
     started = time.monotonic()
-    with_trace = _monitoring if hasattr(sys, "monitoring") else _settrace
-    stop = with_trace(root, lines)
+    stop = traced(root, lines)
     try:
         reports = _reports(item, limit)
     finally:
@@ -257,147 +259,6 @@ def _trace_one(item, root, limit):
         "seconds": time.monotonic() - started,
         "lines": {name: sorted(found) for name, found in lines.items()},
     }
-
-
-def _settrace(root, lines):
-    prefix = root + os.sep
-
-    def begin(frame, event, argument):
-        name = frame.f_code.co_filename
-        if not name.startswith(prefix):
-            return None
-        seen = lines.setdefault(name, set())
-        seen.add(frame.f_lineno)
-
-        def step(frame, event, argument):
-            if event == "line":
-                seen.add(frame.f_lineno)
-            return step
-
-        return step
-
-    sys.settrace(begin)
-    threading.settrace(begin)
-
-    def stop():
-        sys.settrace(None)
-        threading.settrace(None)
-
-    return stop
-
-
-def _monitoring(root, lines):
-    prefix = root + os.sep
-    tool, events = sys.monitoring.COVERAGE_ID, sys.monitoring.events
-    try:
-        sys.monitoring.use_tool_id(tool, "v4agent")
-    except ValueError:
-        return _settrace(root, lines)  # somebody's coverage holds it
-
-    def hit(code, number):
-        if code.co_filename.startswith(prefix):
-            lines.setdefault(code.co_filename, set()).add(number)
-        return sys.monitoring.DISABLE
-
-    sys.monitoring.register_callback(tool, events.LINE, hit)
-    sys.monitoring.restart_events()
-    sys.monitoring.set_events(tool, events.LINE)
-
-    def stop():
-        sys.monitoring.set_events(tool, 0)
-        sys.monitoring.register_callback(tool, events.LINE, None)
-        sys.monitoring.free_tool_id(tool)
-
-    return stop
-
-
-def _live_functions(root):
-    """(file, name, first line) -> live functions with that code."""
-    prefix = root + os.sep
-    found = {}
-    for value in gc.get_objects():
-        if isinstance(value, types.FunctionType):
-            code = value.__code__
-            if code.co_filename.startswith(prefix):
-                key = (code.co_filename, code.co_name, code.co_firstlineno)
-                found.setdefault(key, []).append(value)
-    return found
-
-
-def _put_in_place(candidate, root, functions):
-    _, name, start, end, text, _ = candidate
-    path = os.path.join(root, name)
-    with open(path, "rb") as handle:
-        old = handle.read()
-    new = old[:start] + text.encode() + old[end:]
-    before = compile(old, path, "exec", dont_inherit=True)
-    after = compile(new, path, "exec", dont_inherit=True)
-    swaps = []
-    if _shape(before, 0) != _shape(after, 0) or not _pair(before, after, swaps):
-        _rerun_module(path, after, root)
-        return
-    for one, other in swaps:
-        key = (path, one.co_name, one.co_firstlineno)
-        for function in functions.get(key, ()):
-            function.__code__ = other
-
-
-def _shape(code, depth):
-    """What of a code object makes a difference, line numbers left out; nested code by name."""
-    constants = tuple(
-        c.co_name if isinstance(c, types.CodeType) else (type(c).__name__, repr(c))
-        for c in code.co_consts
-    )
-    return (code.co_code, constants, code.co_names, code.co_varnames, code.co_freevars,
-            code.co_cellvars, code.co_flags)
-
-
-def _nested(code):
-    return [c for c in code.co_consts if isinstance(c, types.CodeType)]
-
-
-def _pair(before, after, swaps):
-    """Collect changed functions; False when class bodies changed or functions do not pair up."""
-    ones, others = _nested(before), _nested(after)
-    if len(ones) != len(others):
-        return False
-    for one, other in zip(ones, others):
-        if one.co_name != other.co_name:
-            return False
-        is_function = one.co_flags & 0x2  # CO_NEWLOCALS: class bodies have it not
-        inner = []
-        paired = _pair(one, other, inner)
-        same = _shape(one, 0) == _shape(other, 0)
-        if is_function:
-            if not same or not paired or inner:
-                if one.co_freevars != other.co_freevars:
-                    return False
-                swaps.append((one, other))
-            swaps.extend(inner if paired else [])
-        else:
-            if not same or not paired:
-                return False
-            swaps.extend(inner)
-    return True
-
-
-def _rerun_module(path, code, root):
-    """Run a module's new code in its namespace, and give its new objects to those who hold old ones."""
-    prefix = root + os.sep
-    modules = [m for m in list(sys.modules.values()) if isinstance(m, types.ModuleType)]
-    ours = [m for m in modules if (getattr(m, "__file__", None) or "").startswith(prefix)]
-    for module in ours:
-        if os.path.abspath(module.__file__) != path:
-            continue
-        old = dict(vars(module))
-        exec(code, vars(module))  # noqa: S102
-        new = {id(v): vars(module)[k] for k, v in old.items() if vars(module).get(k) is not v
-               and not k.startswith("__")}
-        for other in ours:
-            space = vars(other)
-            for name, value in list(space.items()):
-                if id(value) in new and other is not module:
-                    space[name] = new[id(value)]
 
 
 def _wait(pid, seconds):
