@@ -1,7 +1,8 @@
 """Commits a set of changes without running anything of the repository's.
 
-Objects are made in the private directory and copied into the user's store; the index and the
-branch are replaced under git's own lock files, so a running git and we exclude each other.
+Objects are made in a private directory and copied into the user's store; the index is replaced
+under git's own lock file and the branch moved by compare-and-swap, so a running git and we exclude
+each other. Until the branch has moved, every failure puts the working tree back.
 """
 
 from __future__ import annotations
@@ -9,181 +10,243 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import stat
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from v4agent.errors import RepositoryError
 from v4agent.files import Change, apply_changes
-from v4agent.repo.git import git
-
-if TYPE_CHECKING:
-    from v4agent.repo.repository import Repository
+from v4agent.repo.discovery import Location, head_of
+from v4agent.repo.git import READ_TIMEOUT_SECONDS, git, private_dir, setting
+from v4agent.repo.locks import GitLock, write_once
+from v4agent.repo.objects import Blob, Committed
 
 FALLBACK_NAME, FALLBACK_EMAIL = "v4agent", "v4agent@localhost"
+IN_PROGRESS = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
 
 
-def commit_changes(
-    repository: Repository, private: Path, changes: Sequence[Change], message: str
-) -> str:
+class _Entry(NamedTuple):
+    """What the new commit has at a path."""
+
+    path: str
+    mode: str
+    """`0`: nothing."""
+    oid: str
+    as_is: bool
+    """The working tree has the same bytes (no conversion of line ends)."""
+
+    @property
+    def line(self) -> bytes:
+        """For `update-index --index-info`."""
+        return f"{self.mode} {self.oid}\t{self.path}\0".encode()
+
+
+def commit_changes(location: Location, head: str, changes: Sequence[Change], message: str) -> str:
     """See `Repository.commit`."""
-    if (repository.common_dir / "reftable").exists():
-        raise RepositoryError(
-            "repositories with reftable can't be committed to yet", hint="use --apply, and commit"
-        )
-    _require_clean(repository, private, changes)
-    entries = [_entry(repository, private, change) for change in changes]
-    commit = _commit_object(repository, private, entries, message)
-    with _locked(repository.git_dir / "index") as new_index, _locked(_ref(repository)) as new_ref:
-        _require_head(repository)
-        _fill_index(repository, private, entries, new_index)
-        _copy_objects(private / "objects", repository.common_dir / "objects")
-        new_ref.write_text(commit + "\n", encoding="utf-8")
-        apply_changes(repository.root, changes)
-        _log(repository, commit, message)
-        new_ref.replace(_ref(repository))
-        new_index.replace(repository.git_dir / "index")
+    _require_committable(location, changes)
+    with tempfile.TemporaryDirectory(prefix="v4agent-commit-") as folder:
+        private = private_dir(Path(folder) / "git", location.common_dir / "objects",
+                              object_format="sha256" if len(head) == 64 else "sha1")  # fmt: skip
+        with Committed(private, head) as committed:
+            blobs = {change.path: committed.read(change.path) for change in changes}
+        entries = [_entry(location, private, c, blobs[c.path], len(head)) for c in changes]
+        who = _identity(location)
+        commit = _commit_object(private, head, entries, message, who)
+        with GitLock(location.git_dir / "index") as lock:
+            index = _new_index(location, private, entries, blobs)
+            _require_head(location, head)
+            _copy_objects(private / "objects", location.common_dir / "objects")
+            _change_all(location, changes, entries, index, lock, (head, commit, message, who))
     return commit
 
 
-def _require_clean(repository: Repository, private: Path, changes: Sequence[Change]) -> None:
-    """A changed file must be as HEAD has it: else its uncommitted changes would be committed."""
-    for change in changes:
-        name = f"{repository.head}:{change.path}"
-        kind = git("cat-file", "-t", name, git_dir=private, accept=(0, 128)).strip()
-        committed = git("cat-file", "blob", name, git_dir=private) if kind == b"blob" else None
-        if committed != change.before:
-            raise RepositoryError(
-                f"{change.path} has uncommitted changes of yours; nothing was changed",
-                hint="commit or stash them first, or use --apply instead of --commit",
-            )
-
-
-def _entry(repository: Repository, private: Path, change: Change) -> str:
-    """A line for `update-index --index-info`."""
-    if change.after is None:
-        return f"0 {'0' * len(repository.head)}\t{change.path}"
-    blob = git("hash-object", "-w", "--no-filters", "--stdin", git_dir=private, stdin=change.after)
-    path = repository.root / change.path
-    executable = path.exists() and os.access(path, os.X_OK)
-    mode = "100755" if executable and change.before is not None else "100644"
-    return f"{mode} {blob.decode().strip()}\t{change.path}"
-
-
-def _commit_object(
-    repository: Repository, private: Path, entries: Sequence[str], message: str
-) -> str:
-    index = private / "commit-index"
-    git("read-tree", repository.head, git_dir=private, index=index)
-    _update(private, index, entries)
-    tree = git("write-tree", git_dir=private, index=index).decode().strip()
-    name, email = _identity(repository)
-    env = {
-        f"GIT_{role}_{what}": value
-        for role in ("AUTHOR", "COMMITTER")
-        for what, value in (("NAME", name), ("EMAIL", email))
-    }
-    made = git("commit-tree", tree, "-p", repository.head, git_dir=private,
-               stdin=message.encode(), env=env)  # fmt: skip
-    return made.decode().strip()
-
-
-def _update(private: Path, index: Path, entries: Sequence[str]) -> None:
-    lines = "".join(entry + "\0" for entry in entries).encode()
-    git("update-index", "-z", "--index-info", git_dir=private, index=index, stdin=lines)
-
-
-def _fill_index(
-    repository: Repository, private: Path, entries: Sequence[str], target: Path
+def _change_all(
+    location: Location,
+    changes: Sequence[Change],
+    entries: Sequence[_Entry],
+    index: Path | None,
+    lock: GitLock,
+    move: tuple[str, str, str, dict[str, str]],
 ) -> None:
-    """The user's index with our entries: what is staged of other files stays staged."""
-    work = private / "user-index"
-    shutil.copyfile(repository.git_dir / "index", work)
-    _update(private, work, entries)
-    shutil.copyfile(work, target)
+    """Working tree, branch and index, in this order; back to before if the branch won't move."""
+    head, commit, message, who = move
+    modes = {c.path: _mode(location.root / c.path) for c in changes}
+    apply_changes(location.root, changes)
+    try:
+        if index is not None:
+            _stamp(location, index, entries)
+            lock.write(index.read_bytes())
+        subject = message.partition("\n")[0]
+        git("update-ref", "-m", f"commit: {subject}", "HEAD", commit, head,
+            git_dir=location.git_dir, env=who, timeout=READ_TIMEOUT_SECONDS)  # fmt: skip
+    except BaseException:
+        if head_of(location) != commit:
+            back = [Change(c.path, c.after, c.before, modes[c.path]) for c in reversed(changes)]
+            apply_changes(location.root, back)
+        elif index is not None:
+            lock.commit()
+        raise
+    if index is not None:
+        lock.commit()
 
 
-def _copy_objects(source: Path, target: Path) -> None:
-    """Copy the loose objects that we made; an object that is there already is the same."""
-    for found in source.glob("[0-9a-f][0-9a-f]/*"):
-        folder = target / found.parent.name
-        folder.mkdir(exist_ok=True)
-        place = folder / found.name
-        if not place.exists():
-            temporary = folder / f"tmp_obj_{os.getpid()}_{found.name[:8]}"
-            shutil.copyfile(found, temporary)
-            temporary.chmod(0o444)
-            temporary.replace(place)
+def _require_committable(location: Location, changes: Sequence[Change]) -> None:
+    if not changes:
+        raise RepositoryError("there is nothing to commit", hint="run again")
+    for name in IN_PROGRESS:
+        if (location.git_dir / name).exists():
+            raise RepositoryError(
+                f"a merge, rebase, cherry-pick or revert is in progress ({name});"
+                " nothing was changed",
+                hint="finish or abort it first, or use --apply instead of --commit",
+            )
+    parent = location.git_dir.parent
+    if location.git_dir.name == ".git" and parent != location.root:
+        raise RepositoryError(
+            f"{location.root}/.git points to the repository of another folder, {parent}",
+            hint=f"run in {parent}, or use --apply instead of --commit",
+        )
 
 
-def _ref(repository: Repository) -> Path:
-    branch = repository.branch
-    if branch is None:
-        return repository.git_dir / "HEAD"
-    return repository.common_dir / "refs" / "heads" / branch
-
-
-def _require_head(repository: Repository) -> None:
-    now = git("rev-parse", "--verify", "HEAD^{commit}", git_dir=repository.git_dir)
-    if now.decode().strip() != repository.head:
+def _require_head(location: Location, head: str) -> None:
+    if head_of(location) != head:
         raise RepositoryError(
             "HEAD has moved since the run began; nothing was changed", hint="run again"
         )
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[Path]:
-    """git's own lock protocol: `<file>.lock`, made exclusively, renamed over the file."""
-    lock = path.with_name(path.name + ".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
-    except FileExistsError as error:
+def _entry(
+    location: Location, private: Path, change: Change, blob: Blob | None, digits: int
+) -> _Entry:
+    """What to commit at a path; the working tree must have there what HEAD has."""
+    crlf = _differs_in_line_ends(change.before, blob)
+    if blob is not None and not stat.S_ISREG(blob.mode):
+        raise RepositoryError(f"{change.path} is a link in HEAD; nothing was changed")
+    if not crlf and (blob and blob.data) != change.before:
         raise RepositoryError(
-            f"{lock.name} exists: another git process works here; nothing was changed",
-            hint=f"when no git process runs any more, remove {lock}",
-        ) from error
+            f"{change.path} has uncommitted changes of yours; nothing was changed",
+            hint="commit or stash them first, or use --apply instead of --commit",
+        )
+    if change.after is None:
+        return _Entry(change.path, "0", "0" * digits, True)
+    data = change.after.replace(b"\r\n", b"\n") if crlf else change.after
+    oid = git("hash-object", "-w", "--no-filters", "--stdin", git_dir=private, stdin=data)
+    executable = blob.mode & 0o111 if blob else 0
+    if change.mode is not None:
+        executable = change.mode & 0o111
+    mode = "100755" if executable else "100644"
+    return _Entry(change.path, mode, oid.decode().strip(), data == change.after)
+
+
+def _differs_in_line_ends(before: bytes | None, blob: Blob | None) -> bool:
+    """True for a file that git checked out with CRLF and stores with LF."""
+    if before is None or blob is None or before == blob.data:
+        return False
+    return b"\r\n" not in blob.data and before.replace(b"\r\n", b"\n") == blob.data
+
+
+def _commit_object(
+    private: Path, head: str, entries: Sequence[_Entry], message: str, who: dict[str, str]
+) -> str:
+    index = private / "commit-index"
+    git("read-tree", head, git_dir=private, index=index)
+    _update(private, index, entries)
+    tree = git("write-tree", "--missing-ok", git_dir=private, index=index).decode().strip()
+    text = message.rstrip("\n") + "\n"
+    made = git("commit-tree", tree, "-p", head, git_dir=private, stdin=text.encode(), env=who)
+    return made.decode().strip()
+
+
+def _update(private: Path, index: Path, entries: Sequence[_Entry]) -> None:
+    lines = b"".join(entry.line for entry in entries)
+    git("update-index", "-z", "--index-info", git_dir=private, index=index, stdin=lines)
+
+
+def _new_index(
+    location: Location,
+    private: Path,
+    entries: Sequence[_Entry],
+    blobs: dict[str, Blob | None],
+) -> Path | None:
+    """The user's index with our entries: what is staged of other files stays staged.
+
+    None where there is no index: nothing was ever checked out.
+    """
+    source = location.git_dir / "index"
+    if not source.is_file():
+        return None
+    index = private / "index"
+    shutil.copyfile(source, index)
+    for shared in location.git_dir.glob("sharedindex.*"):
+        shutil.copyfile(shared, private / shared.name)
+    _require_unstaged(private, index, blobs)
+    _update(private, index, entries)
+    return index
+
+
+def _require_unstaged(private: Path, index: Path, blobs: dict[str, Blob | None]) -> None:
+    listed = git("ls-files", "-s", "-z", "--", *blobs, git_dir=private, index=index)
+    staged = {os.fsdecode(e.partition(b"\t")[2]): e for e in listed.split(b"\0") if e}
+    for path, blob in blobs.items():
+        expected = f"{blob.mode:o} {blob.oid} 0\t{path}".encode() if blob else None
+        if staged.get(path) != expected:
+            raise RepositoryError(
+                f"{path} has staged changes of yours; nothing was changed",
+                hint="commit or unstage them first, or use --apply instead of --commit",
+            )
+
+
+def _stamp(location: Location, index: Path, entries: Sequence[_Entry]) -> None:
+    """Note the new files' times in the index, so that they count as clean at a glance."""
+    names = b"".join(e.path.encode() + b"\0" for e in entries if e.as_is and e.mode != "0")
+    if not names:
+        return
+    stamped = index.with_name("stamped-index")
+    shutil.copyfile(index, stamped)
+    listing = ("ls-files", "-s", "-z")
+    with contextlib.suppress(RepositoryError):  # git then compares the content, as it can
+        git("update-index", "-z", "--stdin", git_dir=index.parent, work_tree=location.root,
+            index=stamped, stdin=names)  # fmt: skip
+        same = [git(*listing, git_dir=index.parent, index=i) for i in (index, stamped)]
+        if same[0] == same[1]:
+            stamped.replace(index)
+
+
+def _copy_objects(source: Path, target: Path) -> None:
+    """Copy the loose objects that we made; an object that is there already is the same."""
+    folder_mode = stat.S_IMODE(target.stat().st_mode)
+    for found in sorted(source.glob("[0-9a-f][0-9a-f]/*")):
+        folder = target / found.parent.name
+        if not folder.exists():
+            folder.mkdir()
+            folder.chmod(folder_mode)  # a shared repository's objects are its group's
+        if folder.is_symlink() or not folder.is_dir():
+            raise RepositoryError(f"{folder} is a link or no folder; nothing was changed")
+        if not (folder / found.name).exists():
+            write_once(folder / found.name, found.read_bytes(), 0o444)
+
+
+def _mode(path: Path) -> int | None:
     try:
-        yield lock
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            lock.unlink()
+        return stat.S_IMODE(os.lstat(path).st_mode)
+    except OSError:
+        return None
 
 
-def _log(repository: Repository, commit: str, message: str) -> None:
-    name, email = _identity(repository)
-    subject = message.partition("\n")[0]
-    line = (
-        f"{repository.head} {commit} {name} <{email}> {int(time.time())} +0000\tcommit: {subject}\n"
-    )
-    logs = [repository.git_dir / "logs" / "HEAD"]
-    if repository.branch is not None:
-        logs.append(repository.common_dir / "logs" / "refs" / "heads" / repository.branch)
-    for log in logs:
-        if log.is_file() and not log.is_symlink():
-            with log.open("a", encoding="utf-8") as handle:
-                handle.write(line)
-
-
-def _identity(repository: Repository) -> tuple[str, str]:
-    """The user's name and address, from the environment or from configuration read as data."""
-    sources = [repository.common_dir / "config", Path.home() / ".gitconfig",
-               Path.home() / ".config/git/config"]  # fmt: skip
+def _identity(location: Location) -> dict[str, str]:
+    """Author and committer: from the environment, else the user's configuration, else ours."""
 
     def value(variable: str, key: str, fallback: str) -> str:
-        if os.environ.get(variable):
+        if os.environ.get(variable, "").strip():
             return os.environ[variable]
-        for source in sources:
-            if source.is_file():
-                found = git("config", "--file", str(source), "--no-includes", "--get", key,
-                            git_dir=None, cwd=Path("/"), accept=(0, 1, 2, 3, 128))  # fmt: skip
-                if found.strip():
-                    return found.decode(errors="replace").strip()
-        return fallback
+        found = [v for v in setting(key, location.git_dir) if v.strip("\n\r\t <>.,;:\"'")]
+        return found[-1] if found else fallback
 
-    return (
-        value("GIT_AUTHOR_NAME", "user.name", FALLBACK_NAME),
-        value("GIT_AUTHOR_EMAIL", "user.email", FALLBACK_EMAIL),
-    )
+    who = {}
+    for role in ("AUTHOR", "COMMITTER"):
+        name = value(f"GIT_{role}_NAME", "user.name", FALLBACK_NAME)
+        who[f"GIT_{role}_NAME"] = name
+        who[f"GIT_{role}_EMAIL"] = value(f"GIT_{role}_EMAIL", "user.email", FALLBACK_EMAIL)
+    return who
