@@ -43,6 +43,17 @@ class _Entry(NamedTuple):
         return f"{self.mode} {self.oid}\t{self.path}\0".encode()
 
 
+class _Move(NamedTuple):
+    """From the commit that HEAD is at to the new one."""
+
+    head: str
+    commit: str
+    message: str
+    who: dict[str, str]
+    objects: Path
+    """Where the new objects are."""
+
+
 def commit_changes(location: Location, head: str, changes: Sequence[Change], message: str) -> str:
     """See `Repository.commit`."""
     _require_committable(location, changes)
@@ -57,8 +68,8 @@ def commit_changes(location: Location, head: str, changes: Sequence[Change], mes
         with GitLock(location.git_dir / "index") as lock:
             index = _new_index(location, private, entries, blobs)
             _require_head(location, head)
-            _copy_objects(private / "objects", location.common_dir / "objects")
-            _change_all(location, changes, entries, index, lock, (head, commit, message, who))
+            move = _Move(head, commit, message, who, private / "objects")
+            _change_all(location, changes, entries, index, lock, move)
     return commit
 
 
@@ -68,21 +79,23 @@ def _change_all(
     entries: Sequence[_Entry],
     index: Path | None,
     lock: GitLock,
-    move: tuple[str, str, str, dict[str, str]],
+    move: _Move,
 ) -> None:
-    """Working tree, branch and index, in this order; back to before if the branch won't move."""
-    head, commit, message, who = move
+    """Working tree, branch and index, in this order; back to before if the branch won't move.
+
+    Objects that were copied for nothing stay, unreachable: somebody else may have come to rely on
+    them.
+    """
     modes = {c.path: _mode(location.root / c.path) for c in changes}
     apply_changes(location.root, changes)
     try:
         if index is not None:
             _stamp(location, index, entries)
             lock.write(index.read_bytes())
-        subject = message.partition("\n")[0]
-        git("update-ref", "-m", f"commit: {subject}", "HEAD", commit, head,
-            git_dir=location.git_dir, env=who, timeout=READ_TIMEOUT_SECONDS)  # fmt: skip
+        _copy_objects(move.objects, location.common_dir / "objects")
+        _move_head(location, move)
     except BaseException:
-        if head_of(location) != commit:
+        if head_of(location) != move.commit:
             back = [Change(c.path, c.after, c.before, modes[c.path]) for c in reversed(changes)]
             apply_changes(location.root, back)
         elif index is not None:
@@ -90,6 +103,15 @@ def _change_all(
         raise
     if index is not None:
         lock.commit()
+
+
+def _move_head(location: Location, move: _Move) -> None:
+    """By compare-and-swap: fails where HEAD is no longer what the commit was made on."""
+    subject = move.message.partition("\n")[0]
+    git(
+        "update-ref", "-m", f"commit: {subject}", "HEAD", move.commit, move.head,
+        git_dir=location.git_dir, env=move.who, timeout=READ_TIMEOUT_SECONDS,
+    )  # fmt: skip
 
 
 def _require_committable(location: Location, changes: Sequence[Change]) -> None:
@@ -154,9 +176,22 @@ def _commit_object(
     git("read-tree", head, git_dir=private, index=index)
     _update(private, index, entries)
     tree = git("write-tree", "--missing-ok", git_dir=private, index=index).decode().strip()
+    _require_only(private, head, tree, entries)
     text = message.rstrip("\n") + "\n"
     made = git("commit-tree", tree, "-p", head, git_dir=private, stdin=text.encode(), env=who)
     return made.decode().strip()
+
+
+def _require_only(private: Path, head: str, tree: str, entries: Sequence[_Entry]) -> None:
+    """git silently drops `pkg/x.py` from an index that gets a file `pkg`."""
+    listed = git("diff-tree", "-r", "-z", "--name-only", "--no-renames", head, tree,
+                 git_dir=private)  # fmt: skip
+    more = {os.fsdecode(p) for p in listed.split(b"\0") if p} - {e.path for e in entries}
+    if more:
+        raise RepositoryError(
+            f"the change would remove {min(more)} as well; nothing was changed",
+            hint="a file can't take the place of a folder",
+        )
 
 
 def _update(private: Path, index: Path, entries: Sequence[_Entry]) -> None:
@@ -182,8 +217,20 @@ def _new_index(
     for shared in location.git_dir.glob("sharedindex.*"):
         shutil.copyfile(shared, private / shared.name)
     _require_unstaged(private, index, blobs)
+    before = _others(private, index, blobs)
     _update(private, index, entries)
+    if _others(private, index, blobs) != before:
+        raise RepositoryError(
+            "the change would unstage other files; nothing was changed",
+            hint="a file can't take the place of a folder",
+        )
     return index
+
+
+def _others(private: Path, index: Path, blobs: dict[str, Blob | None]) -> list[bytes]:
+    listed = git("ls-files", "-s", "-z", git_dir=private, index=index).split(b"\0")
+    ours = {path.encode() for path in blobs}
+    return [entry for entry in listed if entry.partition(b"\t")[2] not in ours]
 
 
 def _require_unstaged(private: Path, index: Path, blobs: dict[str, Blob | None]) -> None:

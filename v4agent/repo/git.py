@@ -111,6 +111,9 @@ def setting(key: str, git_dir: Path | None) -> tuple[str, ...]:
 
     Args:
         git_dir: the user's directory; None leaves the repository's own configuration out.
+
+    Raises:
+        RepositoryError: git did not end (a FIFO in the place of a file).
     """
     env = environment(git_dir, None, None)
     for name in ("GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_GLOBAL"):
@@ -120,10 +123,8 @@ def setting(key: str, git_dir: Path | None) -> tuple[str, ...]:
         if name in os.environ:
             env[name] = os.environ[name]
     command = [binary(), "--no-pager", "config", "--includes", "--null", "--get-all", key]
-    try:
-        found = _run(command, git_dir or Path("/"), env, None, (0, 1), READ_TIMEOUT_SECONDS)
-    except RepositoryError:  # a file that git can't parse sets nothing
-        return ()
+    # 1: not set; 3 and 128: a file that git can't parse sets nothing
+    found = _run(command, git_dir or Path("/"), env, None, (0, 1, 3, 128), READ_TIMEOUT_SECONDS)
     return tuple(v.decode(errors="replace") for v in found.split(b"\0")[:-1])
 
 

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from v4agent.errors import RepositoryError
 from v4agent.files import Change, apply_changes
 from v4agent.repo.commit import commit_changes
 from v4agent.repo.copying import Progress, copy_tree
 from v4agent.repo.discovery import Location, branch_of, head_of, locate
-from v4agent.repo.git import private_dir
+from v4agent.repo.git import git, private_dir
 from v4agent.repo.listing import Listing, list_tree
 from v4agent.repo.locks import Lease, writer
 from v4agent.repo.scratch import Scratch
@@ -38,6 +39,12 @@ class Repository:
             location.common_dir / "objects",
             object_format="sha256" if len(head) == 64 else "sha1",
         )
+        kind = git("cat-file", "-t", head, git_dir=self._private, accept=(0, 128)).strip()
+        if kind != b"commit":
+            raise RepositoryError(
+                f"the repository at {self.root} is damaged: its objects lack HEAD's commit {head}",
+                hint="see `git fsck`",
+            )
         self._at(head)
 
     @classmethod
