@@ -27,7 +27,8 @@ def manager() -> pluggy.PluginManager:
 def registered(kind: Kind) -> dict[str, str]:
     """Name -> import path of every part of a kind. A built-in name can't be taken over."""
     names: dict[str, str] = {}
-    for mapping in getattr(manager().hook, f"v4agent_{kind}")():
+    hook = f"v4agent_{kind}"
+    for mapping in (getattr(builtins, hook, dict)(), *getattr(manager().hook, hook)()):
         for name, path in mapping.items():
             names.setdefault(name, path)
     return names

@@ -56,7 +56,7 @@ def faults(
 
     **Example:** `v4agent eval faults --seed 0 --count 40`
     """
-    from v4agent_evals import faults as suite
+    import v4agent_evals.faults as suite
 
     settings = load({"model": "repair", "max_time": max_time}).settings
     results = list(

@@ -1,8 +1,8 @@
 """The search: localise, try one-edit changes in the session, verify survivors on real files.
 
 The session (`inside/session.py`) runs in the sandbox; it and this module talk while it runs: it
-says `localized`, gets candidates, says `plausible N`. Each survivor is then verified by the caller in
-a clean run of the whole suite, while the search goes on.
+says `localized`, gets candidates, says `plausible N`. Each survivor is then verified by the caller
+in a clean run of the whole suite, while the search goes on.
 """
 
 from __future__ import annotations
